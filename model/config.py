@@ -1,4 +1,4 @@
-"""What a set of weights is: frozen rows. A world differs from another by values here, never by a class."""
+"""What a set of weights is: frozen rows. Worlds differ by values here, never by a class."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +19,7 @@ class RopeConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiTConfig:
-    """Sizes of the causal video DiT (official names: Wan 2.2 I2V with a camera injector a block)."""
+    """Sizes of the causal video DiT (Wan 2.2 I2V with a camera injector in every block)."""
 
     dim: int
     ffn_dim: int
@@ -52,6 +52,8 @@ class SamplerConfig:
     indices: tuple[int, ...]
     shift: float
     prediction: Literal["velocity", "sample"] = "velocity"
+    keep_image: bool = False
+    """Keep the start image's latent as it is, where the official sampler draws it anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +154,7 @@ SMALL = WorldConfig(
     ),
     vae=SlimVAEConfig(),
     text=TextConfig(vocab_size=1024, dim=192, ffn_dim=512, num_heads=4, head_dim=48, num_layers=3),
-    sampler=SamplerConfig(indices=(0,), shift=3.0, prediction="sample"),
+    sampler=SamplerConfig(indices=(0,), shift=3.0, prediction="sample", keep_image=True),
     height=128,
     width=208,
     fps=16,

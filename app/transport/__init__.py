@@ -1,0 +1,1 @@
+"""Ways to a player: one file a transport."""

@@ -1,0 +1,1 @@
+"""The networks: causal video DiT, camera conditioner, caches, autoencoders, text encoder."""

@@ -1,0 +1,62 @@
+"""Rotary positions over (time, row, column), interleaved pairs as in the official checkpoints.
+
+Legend: B batch, N heads, L tokens, D head width.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+Table = tuple[Tensor, Tensor]  # cosines and sines, [L, D/2] each
+
+
+@dataclass(frozen=True)
+class Rope:
+    """Rotary embedding of a latent grid of ``rows`` x ``cols`` tokens.
+
+    A head's ``D/2`` complex pairs are shared out as the official model does: ``D/2 - 2 (D//6)``
+    to time, ``D//6`` each to row and column; within an axis the j-th pair turns by
+    ``position * theta^(-2j/axis width)`` (RoFormer, arXiv 2104.09864). Angles are made on the fly
+    in float64, so time has no horizon.
+    """
+
+    head_dim: int
+    rows: int
+    cols: int
+    theta: float
+
+    def table(self, times: Tensor) -> Table:
+        """Cosines and sines ``[len(times)*rows*cols, D/2]`` float32 for latents at these times.
+
+        ``times`` may be any real positions; it is handled in float64.
+        """
+        spatial = self.head_dim // 6
+        temporal = self.head_dim // 2 - 2 * spatial
+        device = times.device
+        t = self._angles(times, temporal)
+        h = self._angles(torch.arange(self.rows, device=device), spatial)
+        w = self._angles(torch.arange(self.cols, device=device), spatial)
+        grid = (len(t), self.rows, self.cols, -1)
+        angles = torch.cat(
+            [
+                t[:, None, None].expand(grid),
+                h[None, :, None].expand(grid),
+                w[None, None, :].expand(grid),
+            ],
+            dim=-1,
+        ).flatten(0, 2)
+        return angles.cos().float(), angles.sin().float()
+
+    def _angles(self, positions: Tensor, pairs: int) -> Tensor:
+        exponents = torch.arange(pairs, dtype=torch.float64, device=positions.device) / pairs
+        return positions.to(torch.float64)[:, None] * self.theta**-exponents
+
+
+def rotate(x_BNLD: Tensor, table: Table) -> Tensor:
+    """Turn each pair (2j, 2j+1) of the last axis by its angle; the dtype of ``x`` is kept."""
+    cos, sin = table
+    even, odd = rearrange(x_BNLD.float(), "... (d two) -> ... d two", two=2).unbind(-1)
+    turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
+    return turned.flatten(-2).to(x_BNLD.dtype)

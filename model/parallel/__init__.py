@@ -1,0 +1,1 @@
+"""How one forward is spread over ranks."""
