@@ -1,0 +1,1 @@
+"""The demo: a page, its socket, and the players of one engine."""

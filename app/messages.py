@@ -36,7 +36,7 @@ WORDS: dict[type[WorldError], str] = {
     ),
     BadImage: "This picture cannot start a world: {reason}. Choose a PNG, JPEG or WebP file.",
     BadPoses: "These camera poses cannot be followed: {reason}.",
-    BadSetting: "The setting {name} cannot be {value}. {remedy}",
+    BadSetting: "The setting {name} cannot be {value}: {remedy}.",
     RolloutClosed: "This world has ended. Press Start to open a new one.",
     BadMessage: "The server did not understand the page: {reason}. Reload the page.",
     BadTicket: "This page's ticket is used or too old. Reload the page.",

@@ -25,7 +25,7 @@ class Metrics:
         self._seconds: defaultdict[str, deque[float]] = defaultdict(
             lambda: deque(maxlen=SAMPLES_KEPT)
         )
-        self._seconds_total: Counter[str] = Counter()
+        self._seconds_total: defaultdict[str, float] = defaultdict(float)
         self._seconds_count: Counter[str] = Counter()
 
     def time_chunk(self, stage_seconds: dict[str, float]) -> None:
@@ -33,7 +33,7 @@ class Metrics:
         self.counts["chunks_total"] += 1
         for stage, seconds in stage_seconds.items():
             self._seconds[stage].append(seconds)
-            self._seconds_total[stage] += seconds  # type: ignore[assignment]
+            self._seconds_total[stage] += seconds
             self._seconds_count[stage] += 1
 
     def render(self, gauges: dict[str, int]) -> str:

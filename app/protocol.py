@@ -26,13 +26,13 @@ class Up(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag=
     """A message from the page; its class's name in small letters is its type."""
 
 
-class Hello(Up):
+class Hello(Up, frozen=True):
     """First of all messages: the ticket that this page fetched."""
 
     ticket: Name
 
 
-class Start(Up):
+class Start(Up, frozen=True):
     """Open a world from a scene of the gallery, or from an uploaded ``image`` by its id."""
 
     scene: Name | None = None
@@ -41,7 +41,7 @@ class Start(Up):
     seed: Count = 0
 
 
-class Input(Up):
+class Input(Up, frozen=True):
     """The keys held at ``at_ms`` of the page's clock and the mouse's way since the last message.
 
     ``seq`` counts changes; a repetition, sent as a sign of life, keeps its number.
@@ -54,36 +54,36 @@ class Input(Up):
     dy: Pixels = 0.0
 
 
-class Ack(Up):
+class Ack(Up, frozen=True):
     """Frame ``frame`` is on the screen; the clock wants ``spare`` frames more than usual."""
 
     frame: Count
     spare: Annotated[int, Meta(ge=0, le=64)] = 0
 
 
-class Prompt(Up):
+class Prompt(Up, frozen=True):
     """Go on with another prompt."""
 
     prompt: Text
 
 
-class Pause(Up):
+class Pause(Up, frozen=True):
     """Make no more chunks until ``resume``."""
 
 
-class Resume(Up):
+class Resume(Up, frozen=True):
     """Go on after ``pause``."""
 
 
-class Reset(Up):
+class Reset(Up, frozen=True):
     """Begin the same world again."""
 
 
-class Stop(Up):
+class Stop(Up, frozen=True):
     """Close the world and free its place."""
 
 
-class Ping(Up):
+class Ping(Up, frozen=True):
     """Ask for a ``pong`` with the same time."""
 
     at_ms: float
@@ -93,13 +93,13 @@ class Down(Struct, frozen=True, tag_field="type", tag=str.lower):
     """A message to the page; its class's name in small letters is its type."""
 
 
-class Loading(Down):
+class Loading(Down, frozen=True):
     """The engine is not ready; ``progress`` goes from 0 to 1."""
 
     progress: float
 
 
-class Ready(Down):
+class Ready(Down, frozen=True):
     """The engine is ready, and these are the numbers the page needs to show its world."""
 
     world: str
@@ -111,33 +111,33 @@ class Ready(Down):
     keys: list[str]
 
 
-class State(Down):
+class State(Down, frozen=True):
     """What the player's world does now: opening, playing, paused or stopped."""
 
     state: str
 
 
-class Receipt(Down):
+class Receipt(Down, frozen=True):
     """``of`` (a message's type) took effect from chunk ``chunk`` on."""
 
     of: str
     chunk: int
 
 
-class Failed(Down):
+class Failed(Down, frozen=True):
     """What went wrong, in words."""
 
     message: str
 
 
-class Pong(Down):
+class Pong(Down, frozen=True):
     """The answer to ``ping``, with its time."""
 
     at_ms: float
 
 
 UpMessage = Hello | Start | Input | Ack | Prompt | Pause | Resume | Reset | Stop | Ping
-_up = msgspec.json.Decoder(UpMessage)
+_up: msgspec.json.Decoder[UpMessage] = msgspec.json.Decoder(UpMessage)
 
 
 def decode(text: str | bytes) -> UpMessage:
@@ -179,7 +179,7 @@ class FrameHeader:
     c2w_44: NDArray[np.float64]
 
     def pack(self) -> bytes:
-        """The header's bytes: magic, 3 × u32, f64, 2 × f32, then 3 rows of c2w as f32."""
+        """The header's bytes: magic, three u32, f64, two f32, then 3 rows of c2w as f32."""
         return _HEADER.pack(
             MAGIC,
             self.number,

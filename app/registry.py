@@ -6,16 +6,16 @@ so players alternate; what fails there is raised in that player's own task and n
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from app.controls import KEYMAP
 from app.errors import NotPlaying, StillLoading, WorldFull
 from app.gallery import Gallery
 from app.messages import explain
 from app.metrics import Metrics
 from app.protocol import Failed, Loading, Ready, Reset, Start, State, Stop, UpMessage
-from app.controls import KEYMAP
 from app.session import Session
 from app.walk import Walk
 from model import Engine, Scene, WorldError
@@ -40,6 +40,7 @@ class Registry:
         self.metrics = Metrics()
         self.progress = 0.0
         self.engine: Engine | None = None
+        self.failure: WorldError | None = None
         self._load = load
         self._players = players
         self._runs: dict[Session, asyncio.Task[None]] = {}
@@ -52,13 +53,13 @@ class Registry:
         return len(self._runs)
 
     async def open(self) -> None:
-        """Load the engine and warm it up on the path that serving takes.
-
-        Raises:
-            WorldError: whatever keeps the world from being loaded.
-        """
-        engine = await self.in_engine_thread(self._load)
-        await self.in_engine_thread(lambda: self._warm_up(engine.warm_up()))
+        """Load the engine and warm it up; ``failure`` tells what kept it from that."""
+        try:
+            engine = await self.in_engine_thread(self._load)
+        except WorldError as error:
+            self.failure = error
+            return
+        await self.in_engine_thread(lambda: self._warm_up(engine))
         self.engine = engine
         log.info("ready: %s", engine.config.title)
 
@@ -153,6 +154,6 @@ class Registry:
                 log.error("a player's world failed", exc_info=error)
             session.post(Failed(explain(error)))
 
-    def _warm_up(self, steps: Iterator[float]) -> None:
-        for self.progress in steps:
-            pass
+    def _warm_up(self, engine: Engine) -> None:
+        for progress in engine.warm_up():
+            self.progress = progress

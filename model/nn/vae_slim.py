@@ -193,7 +193,7 @@ class SlimVAE(nn.Module):
         self.decoder = Decoder(config.latent_dim, config.decoder_widths, config.decoder_blocks)
         self.register_buffer("latent_mean", torch.zeros(config.latent_dim))
         self.register_buffer("latent_std", torch.ones(config.latent_dim))
-        self.to(memory_format=torch.channels_last)
+        nn.utils.convert_conv2d_weight_memory_format(self, torch.channels_last)
 
     def encode(
         self, frames_BCFHW: Tensor, state: VAEState | None = None

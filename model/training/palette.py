@@ -134,7 +134,7 @@ TIMES: dict[str, Daylight] = {
         horizon="cfe6f7",
         disc="fffad8",
         sun=(0.80, 0.76, 0.66),
-        ambient=(0.44, 0.49, 0.57),
+        ambient=(0.47, 0.51, 0.58),
         elevation_deg=48.0,
         lamps=0.0,
     ),

@@ -33,6 +33,7 @@ LIGHT_COLUMNS = 21
 
 MISS = 1e4  # ray parameter of a ray that hits nothing
 NEAREST = 1e-3  # hits nearer than this are the ray's own surface
+FAR_GROUND = 900.0  # ground farther than this is sky
 SHADOW_BIAS = 2e-2  # metres along the normal before a shadow ray starts
 
 # Surfaces. Lengths in metres; ``DETAIL`` fades patterns finer than a few pixels.
@@ -43,8 +44,8 @@ ROW_OF_TILES, BAND, TIER = 0.55, 1.3, 0.85
 BLOTCH = 1.1  # blotches a metre on boulders and crowns
 DETAIL = 2.2
 LAMP_RED, LAMP_GREEN, LAMP_BLUE = 0.82, 0.60, 0.30
-UNLIT_AMBIENT, UPWARD_AMBIENT = 0.72, 0.28
-CONTACT_DARKNESS, CONTACT_HEIGHT = 0.45, 1.25
+SIDE_AMBIENT, UPWARD_AMBIENT = 0.86, 0.18
+CONTACT_DARKNESS, CONTACT_HEIGHT = 0.40, 1.1
 
 # Ground.
 PATCH, SPECKLE = 0.22, 0.9  # noise cells a metre
@@ -58,8 +59,9 @@ GLOW, GLOW_IN_FOG = 0.24, 0.5
 DISC_COSINE, DISC_EDGE = 0.9965, 900.0
 CLOUD_SCALE, CLOUD_DETAIL, CLOUD_FLOOR = 0.9, 2.3, 0.12
 CLOUD_THRESHOLD, CLOUD_CONTRAST, CLOUD_OPACITY = 0.5, 3.2, 0.8
-HILL_DISTANCE = 48.0  # metres, for the fog in front of them
+HILL_DISTANCE = 42.0  # metres, for the fog in front of them
 HILL_SCALE, HILL_DETAIL, HILL_EDGE = 2.6, 7.3, 90.0
+HILL_FLOOR, HILL_SUN = 0.25, 0.45
 
 # Integer hash of a lattice point: primes of Teschner et al. 2003 ("Optimized Spatial Hashing"),
 # finalizer constant of Wellons' hash-prospector. All fit in a signed 32-bit integer.

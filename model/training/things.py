@@ -13,7 +13,7 @@ from model.training import tables
 from model.training.palette import BIOMES, THINGS, rgb
 
 STANDING = 0.88  # share of the places of a chosen kind where something stands
-NEAREST, SPREAD = 4.5, 26.0  # metres from the middle of the path
+NEAREST, SPREAD = 4.5, 23.0  # metres from the middle of the path
 PATH_MARGIN = 0.7  # metres kept free beside the path
 GAP = 0.3  # metres kept free between things
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from model.config import DiTConfig, SamplerConfig
 from model.nn.conditioner import ConditionerCache
-from model.nn.dit import CausalDiT, Context, KeyStore
+from model.nn.dit import CausalDiT, Context
 from model.nn.kv_cache import KVCache
 from model.nn.rope import Rope
 from model.sampling import Step, denoise_chunk, schedule
@@ -57,9 +57,7 @@ def play(
     text = dit.text_keys(draw("ctx", (11, 64))[None])
     for chunk in range(chunks):
         own = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
-        context = Context(
-            condition[:, :, own], text, camera[:, :, own].clone(), kv, conditioner
-        )
+        context = Context(condition[:, :, own], text, camera[:, :, own].clone(), kv, conditioner)
         flows: list[Tensor] = []
 
         def velocity(x: Tensor, step: Step, context: Context = context, flows=flows) -> Tensor:
