@@ -17,7 +17,7 @@ DESCRIPTION = (
 
 
 def main(words: Sequence[str]) -> int:
-    """Run the command line; returns its exit code. A bug of ours passes through, which makes it 1."""
+    """Run the command line; returns its exit code. A bug of ours passes through: Python's 1."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for room in ("app", "model"):
         logging.getLogger(room).setLevel(logging.INFO)

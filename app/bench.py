@@ -31,7 +31,10 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class BenchReport:
-    """One measurement. The floor is what a chunk's matrix products alone would take."""
+    """One measurement; ``fps`` is the median chunk's.
+
+    The floor is what a chunk's matrix products, convolutions and attentions alone would take.
+    """
 
     machine: Machine
     device: str
@@ -83,7 +86,7 @@ def bench(settings: Bench) -> BenchReport:
         WorldError: it cannot be loaded, or a setting cannot be used.
     """
     if settings.chunks < 1:
-        raise BadSetting("chunks", settings.chunks, "Measure at least 1.")
+        raise BadSetting("chunks", settings.chunks, "measure at least 1")
     world = chosen_world(settings.world, settings)
     engine = load(world, device=settings.device, weights=settings.weights)
     try:
@@ -107,7 +110,8 @@ def measure(engine: Engine, chunks: int, weights: str) -> BenchReport:
     device = torch.device(layout.ranks[0].device)
     rate = matrix_rate(device)
     stages = tuple(timing(stage, [lap[stage] for lap in laps]) for stage in laps[0])
-    fps = chunks * world.chunk_frames / sum(lap[TOTAL] for lap in laps)
+    total_ms = stages[-1].median_ms
+    fps = 1000 * world.chunk_frames / total_ms
     floor_ms = 1000 * flop / rate
     return BenchReport(
         machine=this_machine(),
@@ -127,7 +131,7 @@ def measure(engine: Engine, chunks: int, weights: str) -> BenchReport:
         gflop_per_chunk=flop / 1e9,
         matrix_gflop_per_second=rate / 1e9,
         floor_ms=floor_ms,
-        floor_share=floor_ms / stages[-1].median_ms,
+        floor_share=floor_ms / total_ms,
         memory_gib=peak_memory(device) / GIB,
         kv_mib=sum(rank.kv_bytes for rank in layout.ranks) / 2**20,
     )
@@ -166,14 +170,13 @@ def count_flop(run: Callable[[], object]) -> int:
     attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     with FlopCounterMode(display=False, custom_mapping={attention: _attention_flop}) as counter:
         run()
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 def _attention_flop(
     query: torch.Size, key: torch.Size, value: torch.Size, *_: object, **__: object
 ) -> int:
-    counted: int = sdpa_flop_count(query, key, value)
-    return counted
+    return int(sdpa_flop_count(query, key, value))
 
 
 def matrix_rate(device: torch.device) -> float:

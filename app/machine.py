@@ -49,7 +49,7 @@ def this_machine() -> Machine:
         gpu=gpu.name if gpu else "",
         gpu_memory_gib=gpu.total_memory / GIB if gpu else 0.0,
         python=platform.python_version(),
-        torch=torch.__version__,
+        torch=str(torch.__version__),
     )
 
 

@@ -40,9 +40,9 @@ class Metrics:
         """The text exposition format, version 0.0.4, of the counters and of ``gauges``."""
         lines: list[str] = []
         for name, (kind, words) in HELP.items():
-            value = gauges[name] if kind == "gauge" else self.counts[name]
+            count = gauges[name] if kind == "gauge" else self.counts[name]
             lines += [f"# HELP world_{name} {words}", f"# TYPE world_{name} {kind}"]
-            lines += [f"world_{name} {value}"]
+            lines += [f"world_{name} {count}"]
         name = "world_chunk_seconds"
         lines += [f"# HELP {name} Seconds of a chunk by stage.", f"# TYPE {name} summary"]
         for stage, values in self._seconds.items():

@@ -47,6 +47,8 @@ class Play:
     def step(self) -> dict[str, float]:
         """Make the next chunk from the keys as they are now; returns its seconds by stage.
 
+        ``total`` is all of it, with the frames' JPEGs.
+
         Raises:
             RolloutClosed: the world is not open.
         """
@@ -76,7 +78,7 @@ class Play:
             self._frames += len(batch)
             c2w_F44 = c2w_F44[len(batch) :]
         self._chunks += 1
-        return rollout.stage_seconds
+        return rollout.stage_seconds | {"total": time.monotonic() - sampled}
 
     def set_prompt(self, text: str) -> int:
         """Go on with another prompt; returns the first chunk that follows it.

@@ -30,6 +30,7 @@ from model import BadSetting, WorldError, load
 SCENES = Path(__file__).resolve().parent.parent / "assets" / "scenes"
 UI = Path(__file__).resolve().parent / "ui"
 UPLOAD_MB = 20
+MAX_PORT = 65_535
 MESSAGE_BYTES = 65_536
 # Python hands the interpreter over every 5 ms by default; the event loop then waits on the engine.
 SWITCH_SECONDS = 0.0005
@@ -70,11 +71,11 @@ def listen(host: str, port: int) -> socket.socket:
         PortBusy: somebody else has it.
         BadSetting: this machine has no such address, or does not let us have it.
     """
+    if not 0 <= port <= MAX_PORT:
+        raise BadSetting("port", port, f"it must be between 0 and {MAX_PORT}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except OverflowError as error:
-        raise BadSetting("port", port, "it must be between 0 and 65535") from error
     except PermissionError as error:
         raise BadSetting("port", port, "choose one above 1023") from error
     except socket.gaierror as error:

@@ -147,7 +147,7 @@ SMALL = WorldConfig(
         dim=256,
         ffn_dim=768,
         num_heads=4,
-        num_layers=8,
+        num_layers=6,
         text_dim=192,
         text_len=32,
         rope=RopeConfig(policy="window", theta=100.0),

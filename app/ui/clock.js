@@ -19,6 +19,7 @@ export class PlayoutClock {
     this.frames = [];
     this.position = null;
     this.newest = -1;
+    this.shown = -1;
     this.flowing = false; // until the reserve is there for the first time
     this.dry = false;
     this.rewindTime();
@@ -32,7 +33,7 @@ export class PlayoutClock {
 
   /** Takes a decoded frame; pictures may finish decoding out of order. */
   push(frame) {
-    if (this.position !== null && frame.number <= this.position) {
+    if (frame.number <= this.shown) {
       frame.picture.close();
       return;
     }
@@ -96,6 +97,7 @@ export class PlayoutClock {
     while (this.frames.length && this.frames[0].number <= this.position) {
       due?.picture.close();
       due = this.frames.shift();
+      this.shown = due.number;
     }
     return due;
   }

@@ -102,8 +102,8 @@ export class Hud {
     const heading = pose ? (Math.atan2(pose[0][2], pose[2][2]) * 180) / Math.PI : 0;
     const ms = latency.last === null ? "–" : Math.round(latency.last);
     this.#find(".numbers").innerHTML =
-      `<b>${fps.toFixed(1)}</b> fps <i></i> <b>${ms}</b> ms key to photon <i></i> ` +
-      `<b>${signed(x)}</b> <b>${signed(z)}</b> m <i></i> <b>${Math.round(heading)}</b>°`;
+      `<b>${fps.toFixed(1)}</b> fps<i></i><b>${ms}</b> ms key to photon<span class="place"><i></i>` +
+      `<b>${signed(x)} ${signed(z)}</b> m<i></i><b>${Math.round(heading)}</b>°</span>`;
   }
 
   /** Calls `press` and `release` with a key's code while its button on the screen is held. */

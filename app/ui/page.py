@@ -34,33 +34,42 @@ def mount_page(app: FastAPI, gallery: Gallery, files: str) -> None:
 
 def build_page(gallery: Gallery, files: str) -> gr.Blocks:
     """Stage on the left, what one may choose on the right."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+    page = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True)
+    with page:
         gr.HTML(f"<header><h1>{TITLE}</h1><p>{WORDS}</p></header>", elem_id="title")
         with gr.Row(equal_height=False, elem_id="room"):
-            with gr.Column(scale=7, min_width=320):
+            with gr.Column(scale=4, min_width=320):
                 # Never an output of an event: Gradio would morph the canvas away.
                 gr.HTML(
                     '<div id="stage"></div>',
                     elem_id="stage-frame",
                     js_on_load=_on_load(files),
                 )
-            with gr.Column(scale=3, min_width=300, elem_id="panel"):
+                with gr.Row(elem_id="bar"):
+                    with gr.Row(elem_id="buttons", scale=0):
+                        start = gr.Button("Start", variant="primary", elem_id="start", min_width=86)
+                        pause = gr.Button("Pause", elem_id="pause", min_width=86)
+                        reset = gr.Button("Reset", elem_id="reset", min_width=86)
+                    prompt = gr.Textbox(
+                        label="Prompt (Enter changes the world while you walk)",
+                        lines=1,
+                        max_lines=3,
+                        max_length=1000,
+                        scale=5,
+                        min_width=240,
+                        elem_id="prompt",
+                    )
+                    gr.Number(
+                        label="Seed",
+                        value=0,
+                        precision=0,
+                        minimum=0,
+                        maximum=2**32 - 1,
+                        min_width=90,
+                        elem_id="seed",
+                    )
+            with gr.Column(scale=1, min_width=270):
                 gr.HTML(_scene_cards(gallery), elem_id="scenes")
-                prompt = gr.Textbox(
-                    label="Prompt",
-                    info="Empty: the scene's own. While you walk, Enter makes it take hold.",
-                    lines=1,
-                    max_lines=4,
-                    max_length=1000,
-                    elem_id="prompt",
-                )
-                gr.Number(
-                    label="Seed", value=0, precision=0, minimum=0, maximum=2**32 - 1, elem_id="seed"
-                )
-                with gr.Row(elem_id="buttons"):
-                    start = gr.Button("Start", variant="primary", elem_id="start", min_width=80)
-                    pause = gr.Button("Pause", elem_id="pause", min_width=80)
-                    reset = gr.Button("Reset", elem_id="reset", min_width=80)
         start.click(None, None, None, js=START)
         prompt.submit(None, [prompt], None, js=PROMPT)
         pause.click(None, None, None, js=PAUSE)
@@ -106,7 +115,7 @@ def _scene_cards(gallery: Gallery) -> str:
         <label class="scene own" id="own-picture">
             <input type="file" accept="image/*" aria-label="A picture of your own">
             <img alt="" hidden><b aria-hidden="true">+</b>
-            <span>Your own</span>
+            <span>Your picture</span>
         </label></div></fieldset>"""
 
 

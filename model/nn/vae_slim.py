@@ -3,8 +3,7 @@
 Kernel-3 3D convolutions are slow there, so every convolution is 2D: a causal one sees a frame and
 the frame before it side by side in its channels, and a change of frame rate folds two frames into
 the channels of one. Tensors inside are [T, B, H, W, C]: with time first the past is one slice
-away, with channels last the convolutions and folds need no other memory order. Sums and ReLUs
-write into the convolution's own output: fresh memory costs more here than the arithmetic.
+away, with channels last the convolutions and folds need no other memory order.
 
 Suffixes: T time at a layer's own rate, B batch, C channels, F frames or latents, H rows,
 W columns, P values of a patch.
@@ -55,7 +54,7 @@ class CausalConv(Conv):
     def forward(  # type: ignore[override]  # the past goes in and comes out
         self, x_TBHWC: Tensor, past: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Convolve after ``past``, the frame [1, B, H, W, C] before x; None means black.
+        """Convolve after ``past``, the frame [1, B, H, W, C] before x (None: zeros).
 
         Returns the output and the past of the next call.
         """
@@ -76,7 +75,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x_TBHWC: Tensor) -> Tensor:
         """Add the block's correction to x."""
-        return self.second(self.first(F.relu(x_TBHWC)).relu_()).add_(x_TBHWC)
+        return x_TBHWC + self.second(F.relu(self.first(F.relu(x_TBHWC))))
 
 
 class CausalResidualBlock(nn.Module):
@@ -90,7 +89,7 @@ class CausalResidualBlock(nn.Module):
     def forward(self, x_TBHWC: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
         """Add the block's correction to x; ``past`` as in ``CausalConv``."""
         hidden, past = self.first(F.relu(x_TBHWC), past)
-        return self.second(hidden.relu_()).add_(x_TBHWC), past
+        return x_TBHWC + self.second(F.relu(hidden)), past
 
 
 def zero_init(conv: Conv) -> Conv:
@@ -118,12 +117,12 @@ class Encoder(nn.Module):
     def forward(self, pixels_TBHWC: Tensor, state: VAEState | None) -> tuple[Tensor, VAEState]:
         """Encode 4 k folded frames [4k, B, H/2, W/2, 12] to [k, B, H/8, W/8, latent]."""
         past_middle, past_coarse = state or (None, None)
-        x = self.stem(pixels_TBHWC).relu_()
-        x = self.down_fine(fold(x, 2, 1)).relu_()
+        x = F.relu(self.stem(pixels_TBHWC))
+        x = F.relu(self.down_fine(fold(x, 2, 1)))
         x, past_middle = self.middle(x, past_middle)
-        x = self.down_middle(fold(x, 2, 1)).relu_()
+        x = F.relu(self.down_middle(fold(x, 2, 1)))
         x, past_coarse = self.coarse_causal(x, past_coarse)
-        x = self.head(self.coarse(x).relu_())
+        x = self.head(F.relu(self.coarse(x)))
         return x + self.shortcut(fold(pixels_TBHWC, TIME_STRIDE, COARSE_FOLD)), (
             past_middle,
             past_coarse,
@@ -154,10 +153,10 @@ class Decoder(nn.Module):
         past_stem, past_coarse, past_middle = state or (None, None, None)
         x, past_stem = self.stem(z_TBHWC, past_stem)
         x, past_coarse = self.coarse_causal(x, past_coarse)
-        x = self.up_coarse(self.coarse(x).relu_())
+        x = self.up_coarse(F.relu(self.coarse(x)))
         x, past_middle = self.middle_causal(unfold(x, 2, 2), past_middle)
-        x = self.up_middle(self.middle(x).relu_())
-        x = self.head(self.fine(unfold(x, 2, 2)).relu_())
+        x = self.up_middle(F.relu(self.middle(x)))
+        x = self.head(F.relu(self.fine(unfold(x, 2, 2))))
         return x + unfold(self.shortcut(z_TBHWC), TIME_STRIDE, COARSE_FOLD), (
             past_stem,
             past_coarse,

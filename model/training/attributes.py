@@ -1,4 +1,4 @@
-"""What a world is, in words that captions use: biome, time, weather, things, and when they change."""
+"""What a world is, in words that captions use: biome, time, weather, things, and its change."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -4,6 +4,9 @@ Vectors are tuples of three, each a scalar or one value a ray; a ray's own axes 
 half sizes are such tuples too.
 """
 
+# Triton gives arguments their types when it compiles.
+# mypy: allow-untyped-defs, allow-incomplete-defs
+
 import triton
 import triton.language as tl
 
@@ -153,8 +156,8 @@ def _ellipsoid(o, d, half):
 def _cap(o, d, half, height):
     distance = (height - o[1]) / _nonzero(d[1])
     x, z = o[0] + distance * d[0], o[2] + distance * d[2]
-    within = (x * x + z * z < half[0] * half[0]) & (d[1] * height < 0)
-    return tl.where(within & (distance > look.NEAREST), distance, look.MISS)
+    within = (x * x + z * z < half[0] * half[0]) & (distance > look.NEAREST)
+    return tl.where(d[1] * height < 0, tl.where(within, distance, look.MISS), look.MISS)
 
 
 @triton.jit

@@ -94,7 +94,7 @@ class MuonAdamW:
             torch._foreach_mul_(parameters, 1 - lr * self.weight_decay)
             torch._foreach_add_(
                 parameters,
-                [update.view(p.shape) for update, p in zip(updates, parameters, strict=True)],
+                [update.reshape(p.shape) for update, p in zip(updates, parameters, strict=True)],
                 alpha=-lr,
             )
 

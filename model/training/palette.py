@@ -1,4 +1,4 @@
-"""How the six biomes, three times of day and two kinds of weather look: rows of colours and numbers."""
+"""How biomes, times of day and weather look: rows of colours and numbers."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Biome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Daylight:
-    """Sky colours (``rrggbb``), light colours (linear factors), and the sun's or moon's elevation."""
+    """Sky colours (``rrggbb``), light colours (factors), and the sun's or moon's elevation."""
 
     zenith: str
     horizon: str

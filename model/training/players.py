@@ -77,7 +77,7 @@ def scripted_paths(
     generator: torch.Generator,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    """One of ``ACTIONS`` held at full speed from random yaws, c2w float32 ``[count, frames, 4, 4]``.
+    """One of ``ACTIONS`` held at full speed: c2w float32 ``[count, frames, 4, 4]``, random yaws.
 
     ``walk_turn`` walks forward and turns right.
 

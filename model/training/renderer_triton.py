@@ -5,6 +5,11 @@ loops over the primitives. Bounding spheres skip most of them: a tile's view is 
 shadow rays are a beam towards the sun. Vectors and colours are tuples of three.
 """
 
+# Triton gives arguments their types when it compiles.
+# mypy: allow-untyped-defs, allow-incomplete-defs
+
+import zlib
+
 import torch
 import triton
 import triton.language as tl
@@ -25,6 +30,8 @@ from model.training.shading_triton import (
 from model.training.worlds import Worlds
 
 TILE = 8  # pixels a side
+# Triton's compile cache does not see the numbers of ``tables.py``; as an argument it sees this.
+LOOK = zlib.crc32(repr(sorted((k, v) for k, v in vars(look).items() if k.isupper())).encode())
 
 
 def render(
@@ -52,6 +59,7 @@ def render(
         focal * width,
         SUPERSAMPLE=supersample,
         TILE=TILE,
+        LOOK=LOOK,
     )
     return pictures
 
@@ -69,6 +77,7 @@ def _render_tile(  # noqa: PLR0913 (a kernel's arguments cannot be bundled)
     focal_px,
     SUPERSAMPLE: tl.constexpr,
     TILE: tl.constexpr,
+    LOOK: tl.constexpr,
 ):
     frame, tile = tl.program_id(0), tl.program_id(1)
     world = frame // frames
@@ -121,7 +130,9 @@ def _colour(tables, eye, ray, view, focal_px):
     things, ground, light = tables
     distance, row = trace(things, eye, ray, view)
     falls = ray[1] > 1e-4
-    to_ground = tl.where(falls, (look.EYE_HEIGHT - eye[1]) / tl.where(falls, ray[1], 1.0), look.MISS)
+    to_ground = tl.where(
+        falls, (look.EYE_HEIGHT - eye[1]) / tl.where(falls, ray[1], 1.0), look.MISS
+    )
     on_ground = to_ground < distance
     distance = tl.minimum(distance, to_ground)
     is_hit = distance < look.FAR_GROUND

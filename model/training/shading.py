@@ -75,7 +75,12 @@ def surface_normal(things_BNC: Tensor, hit: Hit) -> Tensor:
 
 
 def surface_colour(
-    things_BNC: Tensor, ground_BC: Tensor, light_BC: Tensor, hit: Hit, sunlit_BP: Tensor, up_BP: Tensor
+    things_BNC: Tensor,
+    ground_BC: Tensor,
+    light_BC: Tensor,
+    hit: Hit,
+    sunlit_BP: Tensor,
+    up_BP: Tensor,
 ) -> Tensor:
     """Colours ``[B, P, 3]`` before fog. ``sunlit_BP`` is the cosine to the sun, 0 in shadow;
     ``up_BP`` is how far the normal points up, -1..1."""
@@ -193,9 +198,7 @@ def _kind(row_BP: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     )
 
 
-def _local_point(
-    column: tuple[Tensor, ...], point_BP3: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _local_point(column: tuple[Tensor, ...], point_BP3: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     x, y, z = (p - c for p, c in zip(point_BP3.unbind(dim=-1), column[:3], strict=True))
     cosine, sine = column[6], column[7]
     return x * cosine - z * sine, y, x * sine + z * cosine
@@ -257,9 +260,7 @@ def _ground_mixture(ground_BC: Tensor, hit: Hit) -> Tensor:
     speckles = value_noise(x * look.SPECKLE + noise_z, z * look.SPECKLE + noise_x)
     fade = 1 - (hit.footprint_BP * look.GROUND_DETAIL).clamp(0, 1)
     natural = 0.45 + 1.3 * (patches - 0.5) + 0.8 * (speckles - 0.5) * fade
-    to_joint = 0.5 - torch.maximum(
-        *((_fraction(s * look.TILE) - 0.5).abs() for s in (x, z))
-    )
+    to_joint = 0.5 - torch.maximum(*((_fraction(s * look.TILE) - 0.5).abs() for s in (x, z)))
     width = look.TILE_LINE + 0.5 * hit.footprint_BP
     joint = (1 - to_joint / look.TILE / width).clamp(0, 1) * fade
     checks = ((x * look.CHECK).floor() + (z * look.CHECK).floor()).remainder(2)

@@ -4,6 +4,9 @@ Vectors and colours are tuples of three. A ``hit`` is (point, row of the things,
 footprint); pointers lead to one world's tables and one frame's light (``tables.py``).
 """
 
+# Triton gives arguments their types when it compiles.
+# mypy: allow-untyped-defs, allow-incomplete-defs
+
 import triton
 import triton.language as tl
 

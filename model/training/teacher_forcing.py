@@ -63,6 +63,7 @@ class ClipKeys:
 
     def update(self, k_BNLD: Tensor, v_BNLD: Tensor) -> tuple[Tensor, Tensor]:
         """All that each chunk sees: the clean past, then itself."""
+        k_BNLD = k_BNLD.to(v_BNLD.dtype)  # under autocast the norm's weight made it float32
         own = self._turn_chunks(k_BNLD, streams=2)
         past_k = self._past_keys(self._clean_latents(k_BNLD))
         past_v = self._gather(self._clean_latents(v_BNLD))

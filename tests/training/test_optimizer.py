@@ -74,9 +74,10 @@ def test_same_steps_as_torch_on_plain_matrices() -> None:
         assert (a.weight - b.weight).norm() < 0.02 * moved
 
 
-def test_kernels_move_as_matrices() -> None:
-    conv = nn.Conv2d(6, 10, 3)
-    matrix = nn.Linear(54, 10)
+@pytest.mark.parametrize("inputs", [1, 6])
+def test_kernels_move_as_matrices(inputs: int) -> None:
+    conv = nn.Conv2d(inputs, 10, 3)  # taller than wide, wider than tall
+    matrix = nn.Linear(inputs * 9, 10)
     with torch.no_grad():
         matrix.weight.copy_(conv.weight.flatten(1))
         matrix.bias.copy_(conv.bias)

