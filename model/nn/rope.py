@@ -9,7 +9,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-Table = tuple[Tensor, Tensor]  # cosines and sines, [L, D/2] each
+Table = tuple[Tensor, Tensor]  # cosines and signed sines, [L, D] each
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Rope:
     theta: float
 
     def table(self, times: Tensor) -> Table:
-        """Cosines and sines ``[len(times)*rows*cols, D/2]`` float32 for latents at these times.
+        """What ``rotate`` takes, ``[len(times)*rows*cols, D]`` float32, for latents at these times.
 
         ``times`` may be any real positions; it is handled in float64.
         """
@@ -47,7 +47,8 @@ class Rope:
             ],
             dim=-1,
         ).flatten(0, 2)
-        return angles.cos().float(), angles.sin().float()
+        sines = torch.stack([-angles.sin(), angles.sin()], dim=-1).flatten(-2)
+        return angles.cos().repeat_interleave(2, dim=-1).float(), sines.float()
 
     def _angles(self, positions: Tensor, pairs: int) -> Tensor:
         exponents = torch.arange(pairs, dtype=torch.float64, device=positions.device) / pairs
@@ -56,7 +57,7 @@ class Rope:
 
 def rotate(x_BNLD: Tensor, table: Table) -> Tensor:
     """Turn each pair (2j, 2j+1) of the last axis by its angle; the dtype of ``x`` is kept."""
-    cos, sin = table
-    even, odd = rearrange(x_BNLD.float(), "... (d two) -> ... d two", two=2).unbind(-1)
-    turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
-    return turned.flatten(-2).to(x_BNLD.dtype)
+    cosines, sines = table
+    x = x_BNLD.float()
+    crossed = rearrange(x, "... (d two) -> ... d two", two=2).flip(-1).flatten(-2)
+    return torch.addcmul(x * cosines, crossed, sines).to(x_BNLD.dtype)

@@ -1,1 +1,1 @@
-"""How the shipped small world is made: its renderer, data and training (nobody imports this room)."""
+"""How the small world is made: renderer, data, training. Nobody imports this room."""

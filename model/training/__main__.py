@@ -164,6 +164,7 @@ class Log:
         self.path = folder / "log.jsonl"
 
     def __call__(self, row: dict[str, float]) -> None:
+        """Write one row."""
         line = json.dumps(row)
         with self.path.open("a") as file:
             file.write(line + "\n")
@@ -189,4 +190,4 @@ def best_device() -> torch.device:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    tyro.cli(Vae | Dit | Evaluate | Scenes).run()  # type: ignore[union-attr]
+    tyro.cli(Vae | Dit | Evaluate | Scenes).run()

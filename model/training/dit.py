@@ -94,13 +94,14 @@ class Trainer:
 
     def run(self, pool: Pool, log: Log) -> None:
         """Train until the recipe's time (or steps) are used up; the networks end as their EMA."""
-        step, past = 0, None
+        step = 0
+        past: tuple[Batch, Tensor] | None = None
         while (done := self._done(step)) < 1:
             if step and step % self.recipe.refresh_every == 0:
                 pool.refresh(self.recipe.refresh)
             own = past if step % 2 and done >= self.recipe.own_context_from else None
-            batch, own_past = own or (pool.draw(self.recipe.batch), None)
-            loss, predicted = self.loss(batch, own_past)
+            batch = own[0] if own else pool.draw(self.recipe.batch)
+            loss, predicted = self.loss(batch, own[1] if own else None)
             self._update(loss, self.recipe.learning_rate * self._rate(step, done))
             past = (batch, predicted)
             step += 1
@@ -215,7 +216,7 @@ class Trainer:
 
     def _update(self, loss: Tensor, rate: float) -> None:
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.nets.parameters(), 1.0)
         self.optimizer.step(rate)
         self.ema.update()
@@ -235,16 +236,9 @@ def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
 
 def initialise(dit: CausalDiT) -> None:
     """Start each block near identity: gates, camera and outputs begin at zero."""
-    for block in dit.blocks:
-        for layer in (
-            block.self_attn.o,
-            block.cross_attn.o,
-            block.ffn[2],
-            block.cam_scale_layer,
-            block.cam_shift_layer,
-        ):
+    ends = ("self_attn.o", "cross_attn.o", "ffn.2", "cam_scale_layer", "cam_shift_layer")
+    for name, layer in dit.named_modules():
+        if name.endswith((*ends, "head.head", "time_projection.1")):
+            assert isinstance(layer, nn.Linear)
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-    for layer in (dit.head.head, dit.time_projection[1]):
-        nn.init.zeros_(layer.weight)
-        nn.init.zeros_(layer.bias)

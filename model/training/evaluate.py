@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from model.camera.pose import Poses
@@ -141,8 +141,8 @@ def psnr(shown: NDArray[np.uint8], true: NDArray[np.uint8]) -> NDArray[np.float6
     return value
 
 
-def _mean(values: object) -> float:
-    return round(float(np.mean(values)), 3)
+def _mean(values: ArrayLike) -> float:
+    return round(float(np.mean(np.asarray(values, dtype=np.float64))), 3)
 
 
 def _played(

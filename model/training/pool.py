@@ -109,7 +109,7 @@ class Pool:
 
 
 def latent_deltas(c2w_BF44: Tensor, config: WorldConfig) -> Tensor:
-    """Each latent's pose seen from the one before, float32 ``[B, L, 4, 4]``, as serving makes them."""
+    """Each latent's pose seen from the one before, float32 ``[B, L, 4, 4]``, as when served."""
     poses = c2w_BF44[:, :: config.time_stride].double().cpu().numpy()
     deltas = [frame_deltas(clip, None, config.world_scale) for clip in poses]
     return torch.from_numpy(np.stack(deltas).astype(np.float32))

@@ -1,4 +1,4 @@
-"""Training sees what serving sees: a clip in one forward equals the clip streamed chunk by chunk."""
+"""Training sees what serving sees: a whole clip at once equals the clip streamed by chunks."""
 
 from dataclasses import replace
 
