@@ -189,7 +189,7 @@ def test_warm_up_tells_its_progress_and_layout_describes_the_work(engine: Engine
     assert rank.tokens == (0, config.chunk * per_latent)
     bytes_of_window = 2 * config.dit.num_layers * config.window * per_latent * config.dit.dim * 4
     assert rank.kv_bytes >= bytes_of_window
-    assert rank.conditioner_hits > rank.conditioner_misses > 0
+    assert rank.conditioner_hits >= rank.conditioner_misses > 0
     assert set(rank.stage_ms) == {"camera", "denoise", "decode", "commit"}
 
 
@@ -201,7 +201,7 @@ def test_what_cannot_be_loaded_is_named(tmp_path) -> None:  # type: ignore[no-un
     with pytest.raises(MissingWeights) as missing:
         load("small", weights=tmp_path)
     assert missing.value.path.parent == tmp_path
-    with pytest.raises(BadWeights, match="") as bad:
+    with pytest.raises(BadWeights) as bad:
         load(tiny(), weights=None, device="cpu")
     assert any("dit" in problem for problem in bad.value.problems)
     if not torch.cuda.is_available():

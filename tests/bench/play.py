@@ -56,6 +56,8 @@ def main(options: Options) -> None:
         page.wait_for_function("window.world?.stats().state === 'ready'", timeout=60_000)
         before = counters(url)
         stats = play(page, options.seconds)
+        if stats["latency_ms"]["p50"] is None:
+            sys.exit(f"no key reached the screen; the page says {stats}")
         result = summary(stats, before, counters(url))
         browser.close()
     report(result, options)
