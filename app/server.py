@@ -53,15 +53,24 @@ def serve(settings: Serve) -> None:
     listener = listen(settings.host, settings.port)
     sys.setswitchinterval(SWITCH_SECONDS)
 
+    log.info("open http://%s:%d", settings.host, settings.port)
+    with listener, contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(run(registry, listener, page=settings.page))
+    if registry.failure:
+        raise registry.failure
+
+
+async def run(registry: Registry, listener: socket.socket, *, page: bool) -> None:
+    """Serve on an open port until a signal comes or the engine fails to load.
+
+    The app is built in the running loop because gradio makes its locks with the page.
+    """
+
     def stop() -> None:
         server.should_exit = True
 
-    server = uvicorn.Server(server_config(build(registry, page=settings.page, on_failure=stop)))
-    log.info("open http://%s:%d", settings.host, settings.port)
-    with listener, contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
-    if registry.failure:
-        raise registry.failure
+    server = uvicorn.Server(server_config(build(registry, page=page, on_failure=stop)))
+    await server.serve(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

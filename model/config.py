@@ -152,7 +152,7 @@ SMALL = WorldConfig(
         text_len=32,
         rope=RopeConfig(policy="window", theta=100.0),
     ),
-    vae=SlimVAEConfig(),
+    vae=SlimVAEConfig(decoder_widths=(16, 48, 96)),
     text=TextConfig(vocab_size=1024, dim=192, ffn_dim=512, num_heads=4, head_dim=48, num_layers=3),
     sampler=SamplerConfig(indices=(0,), shift=3.0, prediction="sample", keep_image=True),
     height=128,

@@ -1,5 +1,6 @@
 """The real server in a thread, on a free port, with an engine of the test's choice."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -55,16 +56,21 @@ def served(
     make_scenes(folder)
     registry = Registry(load, Gallery(folder, WORLDS["small"]), players)
     listener = listen("127.0.0.1", 0)
-    config = server_config(build(registry, page=page, on_failure=lambda: None))
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    servers: list[uvicorn.Server] = []
+
+    async def run() -> None:
+        app = build(registry, page=page, on_failure=lambda: None)
+        servers.append(uvicorn.Server(server_config(app)))
+        await servers[0].serve(sockets=[listener])
+
+    thread = threading.Thread(target=asyncio.run, args=[run()])
     thread.start()
     try:
-        until(lambda: server.started)
+        until(lambda: bool(servers) and servers[0].started)
         host, port = listener.getsockname()
         yield Served(f"{host}:{port}", registry)
     finally:
-        server.should_exit = True
+        servers[0].should_exit = True
         thread.join()
         listener.close()
 

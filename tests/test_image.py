@@ -106,6 +106,7 @@ def test_transparent_pixels_show_white_whatever_colour_hides_there() -> None:
         pytest.param(b"", "none of", id="no-bytes"),
         pytest.param(b"hold W to walk", "none of", id="text"),
         pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n", "none of", id="postscript"),
+        pytest.param(png_header(8000, 6000), "megapixels", id="48-megapixels"),
         pytest.param(png_header(10_000, 10_000), "megapixels", id="100-megapixels"),
         pytest.param(png_header(60_000, 60_000), "megapixels", id="bomb"),
         pytest.param(png_header(64, 64), "broken", id="no-pixels"),

@@ -2,7 +2,12 @@
 
 import { url } from "./link.js";
 
+const BUTTONS = ["#start", "#pause", "#reset"];
+
 export class Choice {
+  /** What must be on the page before there is a choice. */
+  static CONTROLS = ["#own-picture", "#prompt textarea", "#seed input", ...BUTTONS];
+
   /** `on` has `chosen(pictureUrl)`, called when another beginning is chosen, and `trouble(words)`. */
   constructor(on) {
     this.on = on;
@@ -46,7 +51,7 @@ export class Choice {
   /** Makes the buttons say and allow what fits the player's state. */
   show(state) {
     const open = state === "playing" || state === "paused";
-    const [start, pause, reset] = ["#start", "#pause", "#reset"].map((id) => document.querySelector(id));
+    const [start, pause, reset] = BUTTONS.map((id) => document.querySelector(id));
     start.disabled = !open && state !== "ready" && state !== "stopped";
     pause.disabled = reset.disabled = !open;
     pause.textContent = state === "paused" ? "Resume" : "Pause";

@@ -233,7 +233,8 @@ class Player {
 let player = null;
 
 /** Puts the player on a stage; called again, it moves to the new stage and goes on. */
-export function mount(stage) {
+export async function mount(stage) {
+  await rendered(Choice.CONTROLS);
   if (player) {
     stage.append(player.hud.root);
     return;
@@ -241,4 +242,18 @@ export function mount(stage) {
   player = new Player();
   window.world = player;
   player.begin(stage);
+}
+
+/** Gradio builds its components one after another, in no fixed order. */
+function rendered(selectors) {
+  const complete = () => selectors.every((selector) => document.querySelector(selector));
+  return new Promise((resolve) => {
+    if (complete()) return resolve();
+    const observer = new MutationObserver(() => {
+      if (!complete()) return;
+      observer.disconnect();
+      resolve();
+    });
+    observer.observe(document.body, { childList: true, subtree: true });
+  });
 }
