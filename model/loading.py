@@ -1,7 +1,9 @@
 """The one door: from a world's name to an engine ready to play it."""
 
 import json
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -56,13 +58,16 @@ def load(
             name: build() if weights == RANDOM else read(config, folder, name, build)
             for name, build in networks.items()
         }
+    if on.type == "cpu":
+        # Half the cores for each of the two threads that work on a chunk (see ``Networks``).
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     for network in built.values():
         network.eval().requires_grad_(False).to(on)
     text = TextEncoder(built["text_encoder"], folder, config.dit.text_len)
     dit, vae = built["dit"], built["vae"]
     assert isinstance(dit, CausalDiT)
     assert isinstance(vae, SlimVAE)
-    return LocalEngine(config, Networks(dit, vae, text, on))
+    return LocalEngine(config, Networks(dit, vae, text, on, ThreadPoolExecutor(1, "commit")))
 
 
 def find_world(world: str | WorldConfig) -> WorldConfig:

@@ -5,6 +5,7 @@ Legend: B batch, C channels, F frames or latents, h w latent rows and columns.
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from weakref import WeakSet
@@ -37,6 +38,8 @@ class Networks:
     vae: CausalVAE
     text: TextEncoder
     device: torch.device
+    committer: ThreadPoolExecutor
+    """One thread beside the caller's: a chunk is decoded and committed at the same time."""
 
 
 class LocalRollout:
@@ -79,6 +82,7 @@ class LocalRollout:
             context = self._look(poses_F44)
         with self._stage("denoise"):
             latents = self._denoise(context)
+        committed = self._net.committer.submit(self._commit, latents, context)
         undecoded = iter(latents.split(1, dim=2))
         self.stage_seconds["decode"] = 0.0
         try:
@@ -87,8 +91,7 @@ class LocalRollout:
         finally:
             for latent in undecoded:  # the reader has gone, the world goes on
                 self._decode(latent)
-            with self._stage("commit"):
-                self._commit(latents, context)
+            committed.result()
             self._latents.append(latents.half().cpu())
             self._c2w.append(poses_F44)
             self._prompts.append(self._prompt)
@@ -218,11 +221,11 @@ class LocalRollout:
     @torch.inference_mode()
     def _commit(self, latents_BCFhw: Tensor, context: Context) -> None:
         """The clean chunk, shown once more at timestep 0, becomes the past."""
-        self._net.dit.write_keys(
-            latents_BCFhw, torch.zeros(1, device=latents_BCFhw.device), context
-        )
-        self._kv.seal()
-        self._conditioner.clear()
+        with self._stage("commit"):
+            start = torch.zeros(1, device=latents_BCFhw.device)
+            self._net.dit.write_keys(latents_BCFhw, start, context)
+            self._kv.seal()
+            self._conditioner.clear()
 
     @torch.inference_mode()
     def _text_keys(self, prompt: str) -> TextKeys:
@@ -292,6 +295,7 @@ class LocalEngine:
         """Let go of the rollouts."""
         for rollout in list(self._rollouts):
             rollout.close()
+        self._networks.committer.shutdown()
 
 
 def new_cache(config: WorldConfig) -> KVCache:

@@ -54,11 +54,15 @@ def main(options: Options) -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(url)
         page.wait_for_function("window.world?.stats().state === 'ready'", timeout=60_000)
-        before = counters(url)
-        stats = play(page, options.seconds)
+        begin(page)
+        before, started = counters(url), presented(page)
+        slowest = play(page, options.seconds)
+        stats, ended = page.evaluate("window.world.stats()"), presented(page)
         if stats["latency_ms"]["p50"] is None:
             sys.exit(f"no key reached the screen; the page says {stats}")
-        result = summary(stats, before, counters(url))
+        sustained = 1000 * (ended[0] - started[0]) / (ended[1] - started[1])
+        result = {"fps": sustained, "slowest_two_seconds_fps": slowest}
+        result |= summary(stats, before, counters(url))
         browser.close()
     report(result, options)
 
@@ -91,11 +95,22 @@ def wait_until_ready(url: str, seconds: float = 300.0) -> None:
     sys.exit(f"{url} was not ready within {seconds:.0f} s")
 
 
-def play(page: Page, seconds: float) -> Any:
-    """Start, let it settle for 3 s, then walk and turn."""
+def begin(page: Page) -> None:
+    """Start, and let it settle for 3 s."""
     page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_function("window.world.stats().frames > 10", timeout=60_000)
     time.sleep(3)
+
+
+def presented(page: Page) -> tuple[float, float]:
+    """Frames shown so far, and the page's clock in ms."""
+    frames, now = page.evaluate("[window.world.stats().frames, performance.now()]")
+    return frames, now
+
+
+def play(page: Page, seconds: float) -> float:
+    """Walk and turn; the lowest frame rate of any two seconds that ended with a turn."""
+    slowest = float("inf")
     end = time.monotonic() + seconds
     page.keyboard.down("w")
     while time.monotonic() < end:
@@ -104,8 +119,9 @@ def play(page: Page, seconds: float) -> Any:
             time.sleep(pause)
             page.keyboard.up(key)
             time.sleep(pause / 3)
+            slowest = min(slowest, page.evaluate("window.world.stats().fps"))
     page.keyboard.up("w")
-    return page.evaluate("window.world.stats()")
+    return slowest
 
 
 def counters(url: str) -> dict[str, float]:
@@ -123,7 +139,6 @@ def summary(stats: Any, before: dict[str, float], after: dict[str, float]) -> di
 
     judged = grown("deadlines_met") + grown("deadlines_missed")
     return {
-        "fps": stats["fps"],
         "interval_stdev_ms": stats["interval_stdev_ms"],
         "key_to_photon_ms": stats["latency_ms"],
         "frames": stats["frames"],
@@ -139,11 +154,13 @@ def summary(stats: Any, before: dict[str, float], after: dict[str, float]) -> di
 def report(result: dict[str, Any], options: Options) -> None:
     machine = this_machine()
     latency, work = result["key_to_photon_ms"], result["chunk_work_ms"]
-    fps, stdev = result["fps"], result["interval_stdev_ms"]
+    fps, slowest = result["fps"], result["slowest_two_seconds_fps"]
+    stdev = result["interval_stdev_ms"]
     split = " + ".join(f"{name} {latency[name]:.0f}" for name in PARTS)
     rows = {
         "played": f"{options.world}, {options.seconds:.0f} s, {result['chunks']:.0f} chunks",
-        "frames a second": f"{fps:.2f}, stdev of intervals {stdev:.1f} ms",
+        "frames a second": f"{fps:.2f} sustained, {slowest:.2f} in the slowest two seconds",
+        "between frames": f"standard deviation {stdev:.1f} ms",
         "key to photon": f"p50 {latency['p50']:.0f} ms, p95 {latency['p95']:.0f} ms",
         "its parts' medians": f"{split} ms",
         "chunks in time": f"{result['chunks_in_time']:.1%}, underruns {result['underruns']}",
