@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -21,6 +22,8 @@ from model.nn.text import TextEncoder, build_encoder
 from model.nn.vae_slim import SlimVAE
 
 RANDOM = "random"
+THREADS = max(1, (os.cpu_count() or 2) // 2)
+"""On CPUs, half the cores for each of the two threads that work on a chunk (see ``Networks``)."""
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -59,15 +62,21 @@ def load(
             for name, build in networks.items()
         }
     if on.type == "cpu":
-        # Half the cores for each of the two threads that work on a chunk (see ``Networks``).
-        torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+        torch.set_num_threads(THREADS)
     for network in built.values():
         network.eval().requires_grad_(False).to(on)
     text = TextEncoder(built["text_encoder"], folder, config.dit.text_len)
     dit, vae = built["dit"], built["vae"]
     assert isinstance(dit, CausalDiT)
     assert isinstance(vae, SlimVAE)
-    return LocalEngine(config, Networks(dit, vae, text, on, ThreadPoolExecutor(1, "commit")))
+    return LocalEngine(config, Networks(dit, vae, text, on, new_committer(on)))
+
+
+def new_committer(device: torch.device) -> ThreadPoolExecutor:
+    """The thread that commits chunks; it splits sums as the caller's does, so results are equal."""
+    if device.type != "cpu":
+        return ThreadPoolExecutor(1, "commit")
+    return ThreadPoolExecutor(1, "commit", torch.set_num_threads, (THREADS,))
 
 
 def find_world(world: str | WorldConfig) -> WorldConfig:
@@ -101,9 +110,11 @@ def check_config(config: WorldConfig, folder: Path) -> None:
     saved: dict[str, Any] = json.loads(path.read_text())
     wanted: dict[str, Any] = json.loads(json.dumps(network_sizes(config)))
     problems = tuple(
-        f"{name}: the weights were made for {saved.get(name)}, the world says {value}"
-        for name, value in wanted.items()
-        if saved.get(name) != value
+        f"{name}.{key} is {found.get(key)} in the weights, {value} in the world"
+        for name in ("dit", "vae", "text", "sampler")
+        for found in (saved.get(name, {}),)
+        for key, value in wanted[name].items()
+        if found.get(key) != value
     )
     if problems:
         raise BadWeights(config.name, problems)
@@ -111,9 +122,8 @@ def check_config(config: WorldConfig, folder: Path) -> None:
 
 def network_sizes(config: WorldConfig) -> dict[str, Any]:
     """What of a row the weights depend on."""
-    return {name: asdict(getattr(config, name)) for name in ("dit", "vae", "text")} | {
-        "prediction": config.sampler.prediction
-    }
+    sizes = {name: asdict(getattr(config, name)) for name in ("dit", "vae", "text")}
+    return sizes | {"sampler": {"prediction": config.sampler.prediction}}
 
 
 def read(config: WorldConfig, folder: Path, name: str, build: Callable[[], nn.Module]) -> nn.Module:
@@ -123,7 +133,10 @@ def read(config: WorldConfig, folder: Path, name: str, build: Callable[[], nn.Mo
         raise MissingWeights(config.name, folder / f"{name}.safetensors")
     tensors: dict[str, Tensor] = {}
     for file in files:
-        tensors |= {key: value.float() for key, value in load_file(file).items()}
+        try:
+            tensors |= {key: value.float() for key, value in load_file(file).items()}
+        except SafetensorError as error:
+            raise BadWeights(config.name, (f"{file.name} is damaged ({error})",)) from error
     with torch.device("meta"):
         network = build()
     problems = misfits(network.state_dict(), tensors)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from model import (
 )
 
 pytestmark = pytest.mark.cpu
+ROOT = Path(__file__).resolve().parent.parent
 SMALL = WORLDS["small"]
 
 
@@ -193,7 +195,7 @@ def test_warm_up_tells_its_progress_and_layout_describes_the_work(engine: Engine
     assert set(rank.stage_ms) == {"camera", "denoise", "decode", "commit"}
 
 
-def test_what_cannot_be_loaded_is_named(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_be_loaded_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownWorld) as unknown:
         load("atlantis")
     assert unknown.value.name == "atlantis"
@@ -204,6 +206,14 @@ def test_what_cannot_be_loaded_is_named(tmp_path) -> None:  # type: ignore[no-un
     with pytest.raises(BadWeights) as bad:
         load(tiny(), weights=None, device="cpu")
     assert any("dit" in problem for problem in bad.value.problems)
+    weights = ROOT / SMALL.weights
+    for file in (*weights.glob("*.json"), *weights.glob("*.safetensors")):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    cut = tmp_path / "vae.safetensors"
+    cut.write_bytes(cut.read_bytes()[:100_000])
+    with pytest.raises(BadWeights) as damaged:
+        load("small", weights=tmp_path, device="cpu")
+    assert any("vae.safetensors is damaged" in problem for problem in damaged.value.problems)
     if not torch.cuda.is_available():
         with pytest.raises(BadSetting):
             load("small", device="cuda")

@@ -1,19 +1,24 @@
-"""Prompts to rows of features: a UMT5 encoder and its tokenizer, both by ``transformers``."""
+"""Prompts to rows of features: a UMT5 encoder and its tokenizer, both by ``transformers``.
+
+That library takes seconds to import, so it is imported where it is used: what only lists worlds or
+reads a trajectory does not wait for it.
+"""
 
 import html
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoTokenizer, UMT5Config, UMT5EncoderModel
 
 from model.config import TextConfig
 
 MAX_DISTANCE, BUCKETS = 128, 32  # UMT5's relative positions
 
 
-def build_encoder(config: TextConfig) -> UMT5EncoderModel:
+def build_encoder(config: TextConfig) -> nn.Module:
     """The encoder half of UMT5 (arXiv 2304.09151) at the row's sizes, freshly initialised."""
+    from transformers import UMT5Config, UMT5EncoderModel
+
     return UMT5EncoderModel(
         UMT5Config(
             vocab_size=config.vocab_size,
@@ -41,6 +46,8 @@ class TextEncoder:
     """Prompts in, rows ``[B, text_len, dim]`` out, zero beyond each prompt's end."""
 
     def __init__(self, encoder: nn.Module, tokenizer: Path, text_len: int) -> None:
+        from transformers import AutoTokenizer
+
         self.encoder = encoder
         self.tokenizer = AutoTokenizer.from_pretrained(tokenizer)
         self.text_len = text_len
