@@ -4,6 +4,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+# Two cores share one test run; a team of threads in each operation only waits for itself.
+torch.set_num_threads(1)
+
 MARKS = {"cpu", "gpu", "browser"}
 
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

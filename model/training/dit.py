@@ -34,10 +34,10 @@ class Recipe:
 
     seconds: float = 420.0
     max_steps: float = math.inf
-    batch: int = 16
+    batch: int = 24
     learning_rate: float = 2.5e-3
     warmup_steps: int = 200
-    decay_from: float = 0.35
+    decay_from: float = 0.3
     """Share of the run after which the rate falls linearly to 2 %."""
     own_context_from: float = 0.5
     """Share of the run after which every second step sees the model's own past."""
@@ -47,11 +47,11 @@ class Recipe:
     drop_image: float = 0.1
     ema: float = 0.998
     sigma_shift: float = 3.0
-    sampler_share: float = 0.35
+    sampler_share: float = 0.5
     """Share of the chunks trained at the very noise levels that the sampler uses."""
     pool: int = 5000
     refresh_every: int = 8
-    refresh: int = 25
+    refresh: int = 32
     log_every: int = 250
 
 

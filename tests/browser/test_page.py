@@ -52,7 +52,7 @@ def start(page: Page) -> None:
     page.wait_for_function("window.world.stats().frames > 4")
 
 
-def hold(page: Page, *keys: str, frames: int = 10) -> None:
+def hold(page: Page, *keys: str, frames: int = 24) -> None:
     for key in keys:
         page.keyboard.down(key)
     wait_frames(page, frames)
@@ -96,7 +96,7 @@ def test_standing_still_shows_the_same_picture(page: Page) -> None:
 
 def test_two_keys_at_once_walk_and_turn(page: Page) -> None:
     start(page)
-    hold(page, "w", "ArrowRight", frames=14)
+    hold(page, "w", "ArrowRight")
     assert position(page)[1] > 0.5
     assert heading(page) > 10
 
