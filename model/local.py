@@ -23,7 +23,7 @@ from model.errors import BadImage, BadPoses, RolloutClosed
 from model.nn.conditioner import ConditionerCache
 from model.nn.dit import CausalDiT, Context, TextKeys
 from model.nn.kv_cache import KVCache
-from model.nn.rope import Rope
+from model.nn.rope import world_rope
 from model.nn.text import TextEncoder
 from model.nn.vae import CausalVAE, VAEState
 from model.parallel.mesh import SequenceMesh
@@ -171,7 +171,9 @@ class LocalRollout:
         poses = check_poses(c2w_F44)
         if poses.shape != (self.frames_needed, 4, 4):
             raise BadPoses(f"this chunk takes {self.frames_needed} poses, not {poses.shape}")
-        return poses[(0 if not self._latents else self._config.time_stride - 1) :: 4]
+        return poses[
+            (0 if not self._latents else self._config.time_stride - 1) :: self._config.time_stride
+        ]
 
     @torch.inference_mode()
     def _look(self, poses_F44: Poses) -> Context:
@@ -300,15 +302,8 @@ class LocalEngine:
 
 def new_cache(config: WorldConfig) -> KVCache:
     """An empty window for one rollout of a world."""
-    patch = config.dit.patch
-    rope = Rope(
-        config.dit.head_dim,
-        config.latent_height // patch,
-        config.latent_width // patch,
-        config.dit.rope.theta,
-    )
     return KVCache(
-        rope,
+        world_rope(config),
         layers=config.dit.num_layers,
         chunk=config.chunk,
         window=config.window,

@@ -9,6 +9,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from model.config import WorldConfig
+
 Table = tuple[Tensor, Tensor]  # cosines and signed sines, [L, D] each
 
 
@@ -53,6 +55,12 @@ class Rope:
     def _angles(self, positions: Tensor, pairs: int) -> Tensor:
         exponents = torch.arange(pairs, dtype=torch.float64, device=positions.device) / pairs
         return positions.to(torch.float64)[:, None] * self.theta**-exponents
+
+
+def world_rope(config: WorldConfig) -> Rope:
+    """The rotary positions of a world's latent grid."""
+    rows, cols = (size // config.dit.patch for size in (config.latent_height, config.latent_width))
+    return Rope(config.dit.head_dim, rows, cols, config.dit.rope.theta)
 
 
 def rotate(x_BNLD: Tensor, table: Table) -> Tensor:

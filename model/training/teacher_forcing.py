@@ -17,7 +17,7 @@ from torch import Tensor
 
 from model.config import WorldConfig
 from model.nn.conditioner import Modulation
-from model.nn.rope import Rope, Table, rotate
+from model.nn.rope import Rope, Table, rotate, world_rope
 
 
 class ClipKeys:
@@ -28,13 +28,7 @@ class ClipKeys:
     """
 
     def __init__(self, config: WorldConfig, clips: int, chunks: int, device: torch.device) -> None:
-        patch = config.dit.patch
-        rope = Rope(
-            config.dit.head_dim,
-            config.latent_height // patch,
-            config.latent_width // patch,
-            config.dit.rope.theta,
-        )
+        rope = world_rope(config)
         self.clips, self.chunks, self.chunk = clips, chunks, config.chunk
         self.sink = config.sink
         chunk, latents = config.chunk, chunks * config.chunk
